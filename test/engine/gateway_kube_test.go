@@ -5,6 +5,10 @@ package engine
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"net/http"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -18,12 +22,16 @@ import (
 
 	"github.com/podgate/podgate/internal/kubetest"
 	"github.com/podgate/podgate/internal/manager"
+	"github.com/podgate/podgate/internal/route/gatewayapi"
 	"github.com/podgate/podgate/sim/awssim"
 )
 
 // newGatewayCluster makes a cluster whose podgate serves Gateways. Nobody has defined them yet, at least in the first test.
 func newGatewayCluster(t *testing.T) *cluster {
-	c := newIngressCluster(t, func(conf *awssim.Config) { conf.EphemeralPorts = true })
+	c := newIngressCluster(t, func(conf *awssim.Config) {
+		conf.EphemeralPorts = true
+		conf.ACM = awssim.ACM{Certificates: []awssim.Certificate{{ID: "tls", Domains: []string{"tls.example.com"}, KeyAlgorithm: "EC_prime256v1"}}}
+	})
 	ingresses := c.config
 	c.config = func(cfg *manager.Config) {
 		ingresses(cfg)
@@ -170,6 +178,8 @@ func TestGateway(t *testing.T) {
 	c.change(r, func() { r.Spec.Rules = split(0, 100) })
 	c.eventually("the route is accepted again", func() bool { return c.parent(r, "Accepted") == "Accepted" })
 
+	c.listensWithTLS(g, r)
+
 	// The class may go first.
 	for _, o := range []client.Object{class, g} {
 		if err := c.kube.Delete(t.Context(), o); err != nil {
@@ -183,6 +193,61 @@ func TestGateway(t *testing.T) {
 	c.eventually("the route has no entry", func() bool {
 		var now gwv1.HTTPRoute
 		return c.kube.Get(t.Context(), client.ObjectKeyFromObject(r), &now) == nil && len(now.Status.Parents) == 0
+	})
+}
+
+// listensWithTLS gives a Gateway listeners that end TLS, with a certificate that ACM has and with one that only a Secret has, and has
+// its route be served there.
+func (c *cluster) listensWithTLS(g *gwv1.Gateway, r *gwv1.HTTPRoute) {
+	c.Helper()
+	listener := func(name string, port int32, host string, of gwv1.ListenerTLSConfig) gwv1.Listener {
+		return gwv1.Listener{Name: gwv1.SectionName(name), Port: port, Protocol: gwv1.HTTPSProtocolType, Hostname: new(gwv1.Hostname(host)), TLS: &of}
+	}
+	found := gwv1.ListenerTLSConfig{Options: map[gwv1.AnnotationKey]gwv1.AnnotationValue{gatewayapi.CertificateOption: gatewayapi.FindCertificate}}
+	c.change(r, func() {
+		r.Spec.ParentRefs = []gwv1.ParentReference{{Name: "gw", SectionName: new(gwv1.SectionName("http"))}, {Name: "gw", SectionName: new(gwv1.SectionName("tls"))}}
+	})
+	var now gwv1.Gateway
+	get := func() gwv1.Gateway {
+		if err := c.kube.Get(c.Context(), client.ObjectKeyFromObject(g), &now); err != nil {
+			c.Fatal(err)
+		}
+		return now
+	}
+	before := get()
+	now.Spec.Listeners = append(now.Spec.Listeners, listener("tls", 443, "tls.example.com", found),
+		listener("secret", 8443, "secret.example.com", gwv1.ListenerTLSConfig{CertificateRefs: []gwv1.SecretObjectReference{{Name: "secret"}}}))
+	if err := c.kube.Patch(c.Context(), &now, client.MergeFrom(&before)); err != nil {
+		c.Fatal(err)
+	}
+
+	ca, err := c.sim.CA()
+	if err != nil {
+		c.Fatal(err)
+	}
+	trusted := x509.NewCertPool()
+	trusted.AppendCertsFromPEM(ca)
+	by := &http.Transport{TLSClientConfig: &tls.Config{ServerName: "tls.example.com", RootCAs: trusted}}
+	c.Cleanup(by.CloseIdleConnections)
+	c.eventually("requests are answered with TLS", func() bool {
+		for _, l := range c.sim.Listeners() {
+			r, err := http.NewRequestWithContext(c.Context(), http.MethodGet, "https://"+l.Address+"/", nil)
+			if err != nil {
+				c.Fatal(err)
+			}
+			r.Host = "tls.example.com"
+			if answer(by, r) == "200 b" {
+				return true
+			}
+		}
+		return false
+	})
+	c.eventually("the listeners' statuses say so", func() bool {
+		reasons := map[string]string{}
+		for _, l := range get().Status.Listeners {
+			reasons[string(l.Name)] = fmt.Sprintf("%d %s %s", l.AttachedRoutes, reasonOf(l.Conditions, "ResolvedRefs"), reasonOf(l.Conditions, "Programmed"))
+		}
+		return reasons["tls"] == "1 ResolvedRefs Programmed" && reasons["secret"] == "0 not InvalidCertificateRef not Invalid"
 	})
 }
 
