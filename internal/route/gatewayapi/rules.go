@@ -240,15 +240,15 @@ func (r *reader) action(w *written, m *member, i int, rule rule) (route.Action, 
 		}
 	}
 	if rule.redirect != nil {
-		redirect, err := redirectOf(r.Can, rule.redirect)
+		redirect, err := redirectOf(r.Can, rule)
 		return route.Action{Redirect: redirect}, err
 	}
 	return r.forward(w, m, i, rule.backends)
 }
 
 // redirectOf reads a redirect. A scheme that is named has its own port, unless one is named as well.
-func redirectOf(can Abilities, f *gwv1.HTTPRequestRedirectFilter) (*route.Redirect, error) {
-	out := &route.Redirect{Status: 302}
+func redirectOf(can Abilities, of rule) (*route.Redirect, error) {
+	f, out := of.redirect, &route.Redirect{Status: 302}
 	if f.StatusCode != nil {
 		out.Status = *f.StatusCode
 	}
@@ -267,18 +267,37 @@ func redirectOf(can Abilities, f *gwv1.HTTPRequestRedirectFilter) (*route.Redire
 		out.Host = string(*f.Hostname)
 	}
 	if f.Path != nil {
-		if f.Path.Type != gwv1.FullPathHTTPPathModifier || f.Path.ReplaceFullPath == nil {
-			return nil, fmt.Errorf("%s cannot replace a part of the path: use ReplaceFullPath", can.Name)
-		}
-		out.Path = "/" + strings.TrimPrefix(*f.Path.ReplaceFullPath, "/")
-		if strings.Contains(out.Path, "#{") || len(out.Path) > can.Value {
-			return nil, fmt.Errorf("%s cannot redirect to path %q", can.Name, out.Path)
+		var err error
+		if out.Path, err = newPath(can, of, f.Path); err != nil {
+			return nil, err
 		}
 	}
 	if out.Protocol == "" && out.Port == "" && out.Host == "" && out.Path == "" {
 		return nil, fmt.Errorf("the redirect changes nothing, so that clients would be redirected for ever")
 	}
 	return out, nil
+}
+
+// newPath is the path of a redirect. Of a prefix, load balancers can replace the one that is every path, since they add the whole path.
+func newPath(can Abilities, of rule, to *gwv1.HTTPPathModifier) (string, error) {
+	path, rest := text(to.ReplaceFullPath, ""), ""
+	if to.Type == gwv1.PrefixMatchHTTPPathModifier {
+		for _, m := range of.http {
+			if p, err := paths(can, m.Path); err != nil || len(p) > 0 {
+				return "", fmt.Errorf("%s cannot replace a part of the path unless its prefix is /: use ReplaceFullPath", can.Name)
+			}
+		}
+		path, rest = strings.TrimSuffix(text(to.ReplacePrefixMatch, ""), "/"), "/#{path}"
+		if path == "" {
+			return "", nil
+		}
+	}
+
+	path = "/" + strings.TrimPrefix(path, "/")
+	if strings.Contains(path, "#{") || len(path+rest) > can.Value {
+		return "", fmt.Errorf("%s cannot redirect to path %q", can.Name, path)
+	}
+	return path + rest, nil
 }
 
 // forward is where the requests of a rule go. Those for a reference that leads nowhere are to be answered with an error. Load balancers
