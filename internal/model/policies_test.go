@@ -18,8 +18,9 @@ import (
 
 // policy is what a binding asks for, as the model knows it.
 type policy struct {
-	track   bool
-	tracked bool // until now
+	track bool
+	// tracked is until when the binding asked for Track before.
+	tracked time.Time
 	after   time.Duration
 	percent int
 	timeout time.Duration
@@ -33,7 +34,10 @@ func (w *world) annotate(name string) {
 		return
 	}
 
-	p := policy{since: time.Now(), tracked: w.policies[name].track}
+	p := policy{since: time.Now(), tracked: w.policies[name].tracked}
+	if w.policies[name].track {
+		p.tracked = p.since
+	}
 	next := copyOf(b)
 	if next.Annotations == nil {
 		next.Annotations = map[string]string{}
@@ -84,7 +88,7 @@ func (c *checker) tracked(l *life, kind corev1.PodConditionType) bool {
 	name := string(kind[len(gatePrefix):])
 	p := c.policies[name]
 	if !p.track {
-		return p.tracked && c.news(p.since)
+		return c.news(p.tracked)
 	}
 
 	c.keepsFloor(name, p)
