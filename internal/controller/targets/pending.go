@@ -34,7 +34,9 @@ type change struct {
 	registered bool
 	// doubtful: the call failed in a way that leaves open whether it was done.
 	doubtful bool
-	at       time.Time
+	// wasIn: a call that no read has shown yet registered the target before. What is shown to leave left before that.
+	wasIn bool
+	at    time.Time
 }
 
 func newPendingCalls(now func() time.Time, lag func(balancer.Ref) time.Duration) *pendingCalls {
@@ -59,10 +61,11 @@ func (p *pendingCalls) doubt(ref balancer.Ref, targets []gate.Target, registered
 
 	g := p.group(ref)
 	for _, t := range targets {
-		if before, known := g[t]; registered && known && !before.registered {
+		before, known := g[t]
+		if registered && known && !before.registered {
 			continue // It is out until it is surely in.
 		}
-		g[t] = change{registered: registered, doubtful: true, at: p.now()}
+		g[t] = change{registered: registered, doubtful: true, wasIn: before.registered || before.wasIn, at: p.now()}
 	}
 }
 
@@ -107,7 +110,7 @@ func (p *pendingCalls) overlay(ref balancer.Ref, snap observe.Snapshot) map[gate
 
 		h, present := seen[t]
 		switch {
-		case c.doubtful && (c.registered || h.Leaving()):
+		case c.doubtful && (c.registered || h.Leaving() && !c.wasIn):
 		case c.doubtful:
 			seen[t] = gate.Health{State: gate.Unknown}
 		case c.registered && (!present || h.Leaving()):

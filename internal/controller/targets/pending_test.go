@@ -53,6 +53,49 @@ func TestOverlay(t *testing.T) {
 	}
 }
 
+// TestLaw2OverlayOfDoubts: a call that failed may have been done or not, and a target that may be in the group is not taken for
+// one that is out.
+func TestLaw2OverlayOfDoubts(t *testing.T) {
+	row := func(s gate.State) map[gate.Target]gate.Health { return map[gate.Target]gate.Health{at(1): {State: s}} }
+	type call struct{ registered, doubtful bool }
+	for name, tc := range map[string]struct {
+		reason string
+		calls  []call
+		api    map[gate.Target]gate.Health
+		want   map[gate.Target]gate.Health
+	}{
+		"Deregistered":        {reason: "It may serve or not.", calls: []call{{doubtful: true}}, api: row(gate.Healthy), want: row(gate.Unknown)},
+		"DeregisteredNotSeen": {reason: "It may be one that no read has shown.", calls: []call{{doubtful: true}}, api: map[gate.Target]gate.Health{}, want: row(gate.Unknown)},
+		"DeregisteredLeaving": {reason: "The call was done.", calls: []call{{doubtful: true}}, api: row(gate.Draining), want: row(gate.Draining)},
+		"RegisteredBefore": {
+			reason: "What leaves left before it was registered, and nothing has shown that it left since.",
+			calls:  []call{{}, {registered: true}, {doubtful: true}}, api: row(gate.Draining), want: row(gate.Unknown),
+		},
+		"RegisteredBeforeInDoubt": {
+			reason: "So it may be after any number of failures.",
+			calls:  []call{{registered: true, doubtful: true}, {doubtful: true}, {doubtful: true}}, api: row(gate.Draining), want: row(gate.Unknown),
+		},
+		"DeregisteredAfterAll": {reason: "This one was done.", calls: []call{{registered: true}, {doubtful: true}, {}}, api: row(gate.Draining), want: row(gate.Draining)},
+		"Registered":           {reason: "It is in when the API says so.", calls: []call{{registered: true, doubtful: true}}, api: map[gate.Target]gate.Health{}, want: map[gate.Target]gate.Health{}},
+		"OutUntilSurelyIn":     {reason: "It was deregistered.", calls: []call{{}, {registered: true, doubtful: true}}, api: row(gate.Healthy), want: row(gate.Draining)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := newPendingCalls(func() time.Time { return noon }, traits.All().Lag)
+			for _, c := range tc.calls {
+				note := l.record
+				if c.doubtful {
+					note = l.doubt
+				}
+				note(ref, list(1), c.registered)
+			}
+			got := l.overlay(ref, observe.Snapshot{Started: noon, Targets: tc.api})
+			if diff := cmp.Diff(tc.want, got, cmpopts.EquateComparable(netip.Addr{})); diff != "" {
+				t.Errorf("%s\noverlay: -want, +got:\n%s", tc.reason, diff)
+			}
+		})
+	}
+}
+
 func TestExpires(t *testing.T) {
 	now := noon
 	old := observe.Snapshot{Started: noon}
