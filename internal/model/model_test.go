@@ -72,7 +72,7 @@ func explore(t *testing.T, schedules int, prepare func(*world)) {
 func TestSeeds(t *testing.T) {
 	for seed, prepare := range map[uint64]func(*world){
 		5121: ordinary, 7704949: ordinary, 8800285: ordinary, 8800386: ordinary, 1796002963471770023: ordinary,
-		6687429460: ordinary, 6687473052: ordinary,
+		6687429460: ordinary, 6687452516: ordinary, 6687473052: ordinary,
 		2695357279373788: gatekept, 201: checked, 1102: checked,
 	} {
 		t.Run(fmt.Sprint(seed), func(t *testing.T) {

@@ -186,6 +186,32 @@ func TestWhoCannotPayMakesNoCall(t *testing.T) {
 	})
 }
 
+// TestChangesStand: a change that waited for long is asked whether it is still to be made, and one that did not is not.
+func TestChangesStand(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		outdated := errors.New("outdated")
+		asked := 0
+		ctx := balancer.WithStands(t.Context(), func(context.Context) error {
+			asked++
+			return outdated
+		})
+
+		l := New(balancertest.Answers{}, fixed(testLimits), byRole)
+		if err := l.Deregister(ctx, balancer.Group{}, make([]gate.Target, 1)); err != nil || asked > 0 {
+			t.Errorf("without a wait it was asked %d times: %v", asked, err)
+		}
+		if err := l.Deregister(ctx, balancer.Group{}, make([]gate.Target, 1)); !errors.Is(err, outdated) || asked != 1 {
+			t.Errorf("a deregistration that waited was asked %d times: %v", asked, err)
+		}
+		if err := l.Register(ctx, balancer.Group{}, make([]gate.Target, 1), nil); !errors.Is(err, outdated) || asked != 2 {
+			t.Errorf("a registration that waited was asked %d times: %v", asked-1, err)
+		}
+		if err := l.Register(t.Context(), balancer.Group{}, make([]gate.Target, 1), nil); err != nil {
+			t.Errorf("what nobody doubts is not made: %v", err)
+		}
+	})
+}
+
 // settled is a provider that has nothing to look after.
 type settled struct{ balancertest.Answers }
 

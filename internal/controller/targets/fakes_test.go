@@ -107,6 +107,8 @@ type world struct {
 	viewAge time.Duration
 	// delay is the group's deregistration delay.
 	delay time.Duration
+	// onTurn is called before each change, which has waited for its turn then.
+	onTurn func()
 	// settings are those with which the latest call of each name came, the observer's Track included.
 	settings map[string]balancer.Settings
 	// tended counts how often the group was looked after, onTend is called each time.
@@ -269,6 +271,15 @@ func (w *world) try(key types.NamespacedName) (reconcile.Result, error) {
 	return w.Reconcile(w.t.Context(), reconcile.Request{NamespacedName: key})
 }
 
+// turn is what a call that changes the group waits for.
+func (w *world) turn(ctx context.Context) error {
+	if w.onTurn == nil {
+		return nil
+	}
+	w.onTurn()
+	return balancer.Stands(ctx)
+}
+
 // made returns and clears the calls made.
 func (w *world) made() string {
 	defer func() { w.calls = nil }()
@@ -304,7 +315,11 @@ func (w *world) Health(_ context.Context, g balancer.Group) (map[gate.Target]gat
 }
 
 // Register implements provider.Registrar; what does not fit or is refused is a partial failure.
-func (w *world) Register(_ context.Context, g balancer.Group, targets []gate.Target, owners balancer.Pods) error {
+func (w *world) Register(ctx context.Context, g balancer.Group, targets []gate.Target, owners balancer.Pods) error {
+	if err := w.turn(ctx); err != nil {
+		return err
+	}
+
 	w.settings["register"] = g.Settings
 	w.note("register", targets)
 	w.placedFor = owners
@@ -332,7 +347,11 @@ func (w *world) Register(_ context.Context, g balancer.Group, targets []gate.Tar
 }
 
 // Deregister implements provider.Registrar; rows drain on.
-func (w *world) Deregister(_ context.Context, g balancer.Group, targets []gate.Target) error {
+func (w *world) Deregister(ctx context.Context, g balancer.Group, targets []gate.Target) error {
+	if err := w.turn(ctx); err != nil {
+		return err
+	}
+
 	w.settings["deregister"] = g.Settings
 	w.note("deregister", targets)
 	if err := w.fail["deregister"]; err != nil {

@@ -37,6 +37,9 @@ func (k kube) Get(_ context.Context, key client.ObjectKey, into client.Object, _
 		svc.DeepCopyInto(o)
 
 	case *elbv2.TargetGroupBinding:
+		if err := k.w.refused["get bindings"]; err != nil {
+			return err
+		}
 		b, ok := k.w.bindings[key.Name]
 		if !ok {
 			return missing

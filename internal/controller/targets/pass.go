@@ -5,10 +5,14 @@ package targets
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"time"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/podgate/podgate/api/v1alpha1"
@@ -89,6 +93,7 @@ func (r *Reconciler) findPods(ctx context.Context, p *pass) error {
 	}
 
 	who.vacant = r.vacant(p.group.Ref, p.observed, p.view.Snapshot)
+	who.anew = func(ctx context.Context) (membership.Plan, error) { return r.anew(ctx, p) }
 	p.who = who
 
 	// The events of unselected pods have to find the binding without a selector.
@@ -102,6 +107,15 @@ func (r *Reconciler) findPods(ctx context.Context, p *pass) error {
 
 // plan decides what is to change.
 func (r *Reconciler) plan(p *pass) {
+	p.plan = r.decide(p)
+	if p.binding.External {
+		r.drains.Discard(p.binding.Key()) // When they were deregistered, and whether, only somebody else knows.
+	}
+	p.history.hold(p.plan.Held, r.now())
+}
+
+// decide makes the plan of a pass.
+func (r *Reconciler) decide(p *pass) membership.Plan {
 	key, need := p.binding.Key(), p.binding.Need()
 	plan := membership.Make(membership.Input{
 		Now: r.now(), Members: p.who.members, Coming: p.who.coming, Observed: p.observed, Drain: need.Time(), Routed: need.Routed(),
@@ -111,10 +125,7 @@ func (r *Reconciler) plan(p *pass) {
 
 	if p.binding.External {
 		plan = membership.Plan{} // Whatever is missing or too much is somebody else's to change.
-		r.drains.Discard(key)    // When they were deregistered, and whether, only somebody else knows.
 	}
-
-	p.history.hold(plan.Held, r.now())
 
 	if p.observed == nil && p.view.Err == nil {
 		// The first read is under way and wakes this binding; until then registering
@@ -122,7 +133,30 @@ func (r *Reconciler) plan(p *pass) {
 		plan.Register = nil
 	}
 
-	p.plan = plan
+	return plan
+}
+
+// anew makes a pass's plan again, of what is known now: a call may have waited for its turn meanwhile.
+func (r *Reconciler) anew(ctx context.Context, p *pass) (membership.Plan, error) {
+	b, err := binding.Get(ctx, r.client, p.binding.Key())
+	switch {
+	case apierrors.IsNotFound(err):
+		return membership.Plan{}, nil
+	case err != nil:
+		return membership.Plan{}, fmt.Errorf("get binding: %w", err)
+	case !b.DeletionTimestamp.IsZero() || b.Generation != p.binding.Generation:
+		return membership.Plan{}, nil
+	}
+
+	now := r.observe(b, p.group)
+	now.history = p.history
+	if now.who, err = r.population(ctx, b, p.group, now.observed, p.who.record, p.history); err != nil {
+		return membership.Plan{}, err
+	}
+	if now.foreign, err = r.foreign(ctx, now); err != nil {
+		return membership.Plan{}, err
+	}
+	return r.decide(now), nil
 }
 
 // follow has those who follow a pass see it before its calls are made: the drain reports, the status's count of
@@ -171,6 +205,10 @@ func (r *Reconciler) apply(ctx context.Context, p *pass) error {
 func (r *Reconciler) unapplied(ctx context.Context, p *pass, err error) (reconcile.Result, error) {
 	if lbc.Raced(err) {
 		return reconcile.Result{}, err // Another process wrote the record; nothing is wrong with the binding.
+	}
+	if errors.Is(err, errUnmade) {
+		log.FromContext(ctx).Info("Deciding anew what to change in a group", "group", p.group.Ref.Group, "because", err.Error())
+		return reconcile.Result{RequeueAfter: time.Millisecond}, nil
 	}
 	return r.retry(ctx, p.binding, r.verdictOf(err, p.binding.Ref.Provider, groupName(p.binding)), err)
 }

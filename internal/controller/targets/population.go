@@ -41,6 +41,8 @@ type population struct {
 	skipped []string
 	// vacant reports whether the group surely does not hold a target, so that one it gets is its pod's.
 	vacant func(gate.Target) bool
+	// anew decides again, of what is known now; nil where nobody does.
+	anew func(context.Context) (membership.Plan, error)
 	// unselected are pods that have a target in the group without being selected.
 	unselected []types.NamespacedName
 	// record knows which targets of a group shared with other clusters are this one's.

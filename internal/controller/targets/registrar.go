@@ -6,6 +6,8 @@ package targets
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/log"
@@ -84,6 +86,33 @@ func together(errs ...error) error {
 	}
 }
 
+// errUnmade is the error of a call that was not made since what it was decided upon may have changed while it waited.
+var errUnmade = errors.New("the call waited for its turn and was not made")
+
+// while has a call that waited for its turn be made only if a plan that is made anew has all of its targets.
+func (p population) while(ctx context.Context, targets []gate.Target, in func(membership.Plan) []gate.Target) context.Context {
+	if p.anew == nil {
+		return ctx
+	}
+
+	return balancer.WithStands(ctx, func(ctx context.Context) error {
+		plan, err := p.anew(ctx)
+		if err != nil {
+			return fmt.Errorf("%w: %w", errUnmade, err)
+		}
+
+		wanted := in(plan)
+		if slices.ContainsFunc(targets, func(t gate.Target) bool { return !slices.Contains(wanted, t) }) {
+			return errUnmade
+		}
+		return nil
+	})
+}
+
+// comes and leaves are the targets that a plan may have registered, and deregistered.
+func comes(p membership.Plan) []gate.Target  { return p.Register }
+func leaves(p membership.Plan) []gate.Target { return slices.Concat(p.Urgent, p.Deregister, p.Yield) }
+
 // register registers targets, whose record has to be written first.
 func (r *registrar) register(ctx context.Context, group balancer.Group, targets []gate.Target, who population) error {
 	if len(targets) == 0 {
@@ -97,7 +126,10 @@ func (r *registrar) register(ctx context.Context, group balancer.Group, targets 
 		return err
 	}
 
-	err := r.provider.Register(ctx, group, targets, who.owners(targets))
+	err := r.provider.Register(who.while(ctx, targets, comes), group, targets, who.owners(targets))
+	if errors.Is(err, errUnmade) {
+		return err
+	}
 	r.resting.note(group.Ref, err, r.now())
 	done := except(targets, err)
 	var placed []observe.Placement
@@ -124,7 +156,10 @@ func (r *registrar) deregister(ctx context.Context, group balancer.Group, target
 		return nil
 	}
 
-	err := r.provider.Deregister(ctx, group, targets)
+	err := r.provider.Deregister(who.while(ctx, targets, leaves), group, targets)
+	if errors.Is(err, errUnmade) {
+		return err
+	}
 	r.remember(group.Ref, targets, err, false)
 
 	done, left := except(targets, err), targets
