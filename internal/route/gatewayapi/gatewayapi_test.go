@@ -601,3 +601,36 @@ func TestHTTPRoutePreserveForeignStatus(t *testing.T) {
 		t.Errorf("of a Gateway that is gone, %d entries are left", len(left))
 	}
 }
+
+// TestLaw15RoutesReachWhatTheyMay: a route that listeners do not let in has no rules, nor does one get at Services of a namespace that
+// does not let it, and a listener with an option of TLS that is not served is not served.
+func TestLaw15RoutesReachWhatTheyMay(t *testing.T) {
+	backend := "{parentRefs: [{name: gw, namespace: shop}], rules: [{backendRefs: [{name: web, namespace: other, port: 80}]}]}"
+	for name, tc := range map[string]struct {
+		world
+		want string
+	}{
+		"Namespace": {world{routes: map[string]string{"other/web": backend}}, ""},
+		"Selector": {world{
+			gateway: "{listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: Selector, selector: {matchLabels: {team: shop}}}}}]}", routes: map[string]string{"other/web": backend},
+		}, ""},
+		"NoGrant":      {world{routes: map[string]string{"web": backend}}, "500"},
+		"GrantToOther": {world{routes: map[string]string{"web": backend}, grants: []string{"{from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: else}], to: [{group: '', kind: Service}]}"}}, "500"},
+		"GrantOfOther": {world{routes: map[string]string{"web": backend}, grants: []string{"{from: [{group: gateway.networking.k8s.io, kind: HTTPRoute, namespace: shop}], to: [{group: '', kind: Secret}]}"}}, "500"},
+		"TLS": {world{
+			gateway: "{listeners: [{name: https, port: 443, protocol: HTTPS, tls: {options: {example.com/minimum: '1.3', podgate.dev/certificate-arn: auto}}}]}", routes: map[string]string{"web": "{rules: [{" + to + "}]}"},
+		}, ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, rules := range Read(tc.input(t)).Rules {
+				for _, r := range rules {
+					got = append(got, actionText(r.Action))
+				}
+			}
+			if strings.Join(got, "\n") != tc.want {
+				t.Errorf("the rules are %q", got)
+			}
+		})
+	}
+}
