@@ -29,8 +29,13 @@ var mayName = map[string]string{
 	"internal/balancer/drivers":    "the list of drivers",
 	"internal/balancer/traits":     "the list of what is true of each",
 	"internal/provision/elb/apply": "it makes load balancers of this kind",
-	"cmd/awssim":                   "the simulator, whose flags are about them",
-	"internal/manager/manager.go":  "it makes who calls, with what the command line says",
+	"internal/provision/lattice":   "it plans services of this kind",
+
+	"internal/provision/lattice/apply":  "it makes services of this kind",
+	"internal/route/gatewayapi/lattice": "it has Gateways become services of this kind",
+
+	"cmd/awssim":                  "the simulator, whose flags are about them",
+	"internal/manager/manager.go": "it makes who calls, with what the command line says",
 }
 
 // TestNoCodeNamesALoadBalancer: a branch on a load balancer's name is a trait that is missing.
