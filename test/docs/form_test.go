@@ -65,7 +65,7 @@ func TestKindsAndProvidersHaveAPage(t *testing.T) {
 }
 
 // referred are the pages of kinds that leave their fields to docs/api.md, with its section.
-var referred = map[string]string{"readinessgate": "readinessgatespec", "targetbinding": "targetbindingspec"}
+var referred = map[string]string{"readinessgate": "readinessgatespec", "targetbinding": "targetbindingspec", "targetgroupbinding": "targetgroupbindingspec"}
 
 // TestFieldsAreDocumented: a page of a kind lists each field of the spec in a table under "Writing a spec", and nothing that is
 // no field, or leads to docs/api.md. So does a provider's page. Policies have a page of their own, which lists them. Of the status
