@@ -45,6 +45,7 @@ var pure = []string{
 	"internal/timeline",
 	"internal/route",
 	"internal/route/annotation",
+	"internal/route/gatewayapi",
 	"internal/route/ingress",
 	"internal/route/service",
 	"internal/provision/elb",

@@ -185,5 +185,5 @@ func intersect(a, b string) (string, bool) {
 // under reports whether a host is one of those that a pattern with a wildcard has.
 func under(host, pattern string) bool {
 	suffix, wildcard := strings.CutPrefix(pattern, "*")
-	return wildcard && len(host) > len(suffix) && strings.HasSuffix(host, suffix)
+	return wildcard && strings.HasSuffix(host, suffix)
 }

@@ -224,6 +224,23 @@ func TestRead(t *testing.T) {
 		"TooManyValues": {world{routes: one("{matches: [{headers: [{name: a, value: b}, {name: c, value: d}, {name: e, value: f}, {name: g, value: h}, {name: i, value: j}], method: GET}], " + to + "}")},
 			"listener http: 0 routes\nroute web: Accepted=False UnsupportedValue: a rule for path [] needs more than the 5 values or 5 wildcards that a rule of an application load balancer may have: write fewer matches ResolvedRefs"},
 
+		"MethodAndHeader":     {world{routes: one("{matches: [{method: GET, headers: [{name: a, value: b}]}], " + to + "}")}, "80 GET a:b -> shop/web:80=1" + fine},
+		"MethodAndQuery":      {world{routes: one("{matches: [{method: GET, queryParams: [{name: a, value: b}]}], " + to + "}")}, "80 GET ?a=b -> shop/web:80=1" + fine},
+		"HeaderAndQuery":      {world{routes: one("{matches: [{headers: [{name: a, value: b}], queryParams: [{name: c, value: d}]}], " + to + "}")}, "80 a:b ?c=d -> shop/web:80=1" + fine},
+		"HeaderNameLongest":   {world{routes: one("{matches: [{headers: [{name: " + strings.Repeat("a", 40) + ", value: " + strings.Repeat("b", 128) + "}]}], " + to + "}")}, "80 " + strings.Repeat("a", 40) + ":" + strings.Repeat("b", 128) + " -> shop/web:80=1" + fine},
+		"OtherParentGroup":    {world{routes: map[string]string{"web": "{parentRefs: [{name: gw, group: example.com}], rules: [{" + to + "}]}"}}, "listener http: 0 routes"},
+		"NoNamespaces":        {world{gateway: "{listeners: [{name: http, port: 80, protocol: HTTP, allowedRoutes: {namespaces: {from: None}}}]}", routes: one("{" + to + "}")}, "listener http: 0 routes\nroute web: Accepted=False NotAllowedByListeners: allowedRoutes of the listeners do not let in HTTPRoutes of this namespace ResolvedRefs"},
+		"BackendOfOtherGroup": {world{routes: one("{backendRefs: [{name: a, group: example.com}]}")}, "80 /* -> 500\nlistener http: 1 routes\nroute web: Accepted ResolvedRefs=False InvalidKind: rule 0, backendRefs[0]: a Service is not served: name a Service"},
+		"OnlyFirstBackendBroken": {world{routes: one("{backendRefs: [{name: missing, port: 80}, {name: web, port: 80}]}")},
+			"80 /* -> 500\nlistener http: 1 routes\nroute web: Accepted ResolvedRefs=False BackendNotFound: rule 0, backendRefs[0]: there is no Service \"missing\" in namespace \"shop\"" +
+				" PartiallyInvalid=True UnsupportedValue: rule 0 answers all requests with 500, since an application load balancer cannot do that for the share of backendRefs[0] alone: correct the reference, or give it weight 0"},
+		"GRPCServiceAndMethod":  {world{can: func(a *Abilities) { a.Wildcards = false }, gateway: https, routes: grpc("{matches: [{method: {service: s, method: Get}}], " + to + "}")}, "443 /s/Get -> shop/web:80=1 GRPC" + served},
+		"RedirectPortAlone":     {world{routes: one("{filters: [{type: RequestRedirect, requestRedirect: {port: 8080}}]}")}, "80 /* -> 302   8080" + fine},
+		"AsManyBackendsAsMayBe": {world{can: func(a *Abilities) { a.Backends = 2 }, routes: one("{backendRefs: [{name: a, port: 80}, {name: b, port: 80}]}")}, "80 /* -> shop/a:80=1 shop/b:80=1" + fine},
+		"GRPCServiceAlone":      {world{can: func(a *Abilities) { a.Wildcards = false }, gateway: https, routes: grpc("{matches: [{method: {service: s}}], " + to + "}")}, "443 /s/* -> shop/web:80=1 GRPC" + served},
+		"RejectedAndRefused": {world{routes: map[string]string{"web": "{parentRefs: [{name: gw, sectionName: other}, {name: gw, port: 81}], rules: [{retry: {}, " + to + "}]}"}},
+			"listener http: 0 routes\nroute web: Accepted=False NoMatchingParent: the Gateway has no listener with this sectionName and port ResolvedRefs\nroute web: Accepted=False NoMatchingParent: the Gateway has no listener with this sectionName and port ResolvedRefs"},
+
 		// Order.
 		"HTTPRoutePathMatchOrder": {
 			world{routes: map[string]string{"web": `{rules: [
@@ -561,7 +578,7 @@ func TestGatewayPreserveForeignConditions(t *testing.T) {
 // TestListeners: listeners that are gone have no status any more.
 func TestListeners(t *testing.T) {
 	then, now := metav1.NewTime(time.Unix(1, 0)), metav1.NewTime(time.Unix(2, 0))
-	has := []gwv1.ListenerStatus{{Name: "gone"}, {Name: "a", Conditions: []metav1.Condition{{Type: "Accepted", Status: "True", LastTransitionTime: then}}}}
+	has := []gwv1.ListenerStatus{{Name: "a", Conditions: []metav1.Condition{{Type: "Accepted", Status: "True", LastTransitionTime: then}}}, {Name: "gone"}}
 	got := SetListeners(has, []gwv1.ListenerStatus{{Name: "a", AttachedRoutes: 2, Conditions: []metav1.Condition{Condition("Accepted", true, "Accepted", "", 1)}}}, now)
 	if len(got) != 1 || got[0].AttachedRoutes != 2 || got[0].Conditions[0].LastTransitionTime != then {
 		t.Errorf("got %+v", got)
@@ -583,7 +600,7 @@ func TestHTTPRoutePreserveForeignStatus(t *testing.T) {
 	}
 	accepted := []metav1.Condition{Condition("Accepted", true, "Accepted", "", 1)}
 	set := []gwv1.RouteParentStatus{
-		{ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "gw", Port: new(gwv1.PortNumber(80))}, Conditions: accepted}, {ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "gw"}, Conditions: accepted},
+		{ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "gw"}, Conditions: accepted}, {ControllerName: ours, ParentRef: gwv1.ParentReference{Name: "gw", Port: new(gwv1.PortNumber(80))}, Conditions: accepted},
 	}
 
 	var got []string
