@@ -7,6 +7,8 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+
+	"github.com/podgate/podgate/internal/plural"
 )
 
 // ruler plans the rules of one listener, one step after the other. None loses a request that is answered now and is to be.
@@ -505,7 +507,7 @@ func (r *ruler) explain() {
 		case !r.fits(w.Action) || w.at != nil && !r.fits(w.at.Action.with(w.Action)):
 			r.wait(w.Owner, "The rule for %s would have service %s forward to more target groups than it may: others have to go first.", w.Match, r.service.Name)
 		case w.at == nil && len(r.has) >= r.rulesQuota():
-			r.wait(w.Owner, "The rule for %s has to wait: listener %s may have no more than %d rules.", w.Match, r.listener.Name, r.rulesQuota())
+			r.wait(w.Owner, "The rule for %s has to wait: listener %s may have no more than %s.", w.Match, r.listener.Name, plural.Count(r.rulesQuota(), "rule"))
 		default:
 			r.wait(w.Owner, "The rule for %s gets requests when its target groups have enough healthy targets.", w.Match)
 		}

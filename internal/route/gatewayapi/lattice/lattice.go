@@ -482,7 +482,7 @@ func (b *builder) tellCosts() {
 		for _, p := range r.Parents {
 			for i := range p.Conditions {
 				if c := &p.Conditions[i]; c.Type == string(gwv1.RouteConditionAccepted) && c.Message == "" {
-					c.Message = fmt.Sprintf("each of the %d hostnames is a service of its own, whose target groups register and check all pods once more", hosts)
+					c.Message = fmt.Sprintf("each of the %s is a service of its own, whose target groups register and check all pods once more", plural.Count(hosts, "hostname"))
 				}
 			}
 		}
