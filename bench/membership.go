@@ -44,14 +44,14 @@ func register(ctx context.Context, w *world) ([]Measure, error) {
 	}
 	defer idle()
 
-	err = overOneSecond(ctx, len(pods), func(ctx context.Context, i int) error {
+	asked, err := overOneSecond(ctx, len(pods), func(ctx context.Context, i int) error {
 		return w.setStatus(ctx, pods[i], conditions(0, containersReady))
 	})
 	if err != nil {
 		return nil, err
 	}
 
-	r, err := w.reach(ctx, pods, mark, "RegisterTargets", func(s seen) time.Time { return s.readyAt })
+	r, err := w.reach(ctx, pods, asked, mark, "RegisterTargets", func(s seen) time.Time { return s.readyAt })
 	if err != nil {
 		return nil, err
 	}
@@ -62,6 +62,7 @@ func register(ctx context.Context, w *world) ([]Measure, error) {
 		bounded("RegisterTargets calls", float64(r.calls), "calls", 15),
 		bounded("pods not registered", float64(r.missing), "", 0),
 		info("pods became ready within", r.spread, "s"),
+		info("p99 from the request to the watch, before that", 1000*percentile(r.watched, 99), "ms"),
 	}, nil
 }
 
@@ -115,11 +116,12 @@ func deregister(ctx context.Context, w *world) ([]Measure, error) {
 	defer idle()
 
 	pods = pods[:crowd]
-	if err := overOneSecond(ctx, len(pods), func(ctx context.Context, i int) error { return w.remove(ctx, pods[i], 60) }); err != nil {
+	asked, err := overOneSecond(ctx, len(pods), func(ctx context.Context, i int) error { return w.remove(ctx, pods[i], 60) })
+	if err != nil {
 		return nil, err
 	}
 
-	r, err := w.reach(ctx, pods, mark, "DeregisterTargets", func(s seen) time.Time { return s.deletedAt })
+	r, err := w.reach(ctx, pods, asked, mark, "DeregisterTargets", func(s seen) time.Time { return s.deletedAt })
 	if err != nil {
 		return nil, err
 	}
@@ -130,6 +132,7 @@ func deregister(ctx context.Context, w *world) ([]Measure, error) {
 		bounded("pods not deregistered", float64(r.missing), "", 0),
 		info("DeregisterTargets calls", float64(r.calls), "calls"),
 		info("pods were deleted within", r.spread, "s"),
+		info("p99 from the request to the watch, before that", 1000*percentile(r.watched, 99), "ms"),
 	}, nil
 }
 
@@ -160,27 +163,31 @@ func (w *world) remove(ctx context.Context, p *pod, grace int64) error {
 	return client.IgnoreNotFound(w.kube.Delete(ctx, o, client.GracePeriodSeconds(grace)))
 }
 
-// overOneSecond calls do n times, evenly over a second as far as the machine keeps up.
-func overOneSecond(ctx context.Context, n int, do func(ctx context.Context, i int) error) error {
+// overOneSecond calls do n times, evenly over a second as far as the machine keeps up, and returns when each call began.
+func overOneSecond(ctx context.Context, n int, do func(ctx context.Context, i int) error) ([]time.Time, error) {
 	start := time.Now()
-	return each(ctx, n, func(ctx context.Context, i int) error {
+	began := make([]time.Time, n)
+	return began, each(ctx, n, func(ctx context.Context, i int) error {
 		if err := pause(ctx, time.Until(start.Add(time.Duration(i)*time.Second/time.Duration(n)))); err != nil {
 			return err
 		}
+		began[i] = time.Now()
 		return do(ctx, i)
 	})
 }
 
 // reached is how fast pods came into a call.
 type reached struct {
-	latencies      []time.Duration
+	latencies []time.Duration
+	// watched are the times before, from the bench's request to the API server's watch.
+	watched        []time.Duration
 	calls, missing int
 	spread         float64
 }
 
 // reach waits until all pods' targets were in a call of an operation, and measures from
-// what from picks of the watch.
-func (w *world) reach(ctx context.Context, pods []*pod, mark int64, op string, from func(seen) time.Time) (reached, error) {
+// what from picks of the watch; asked are the bench's requests that this follows.
+func (w *world) reach(ctx context.Context, pods []*pod, asked []time.Time, mark int64, op string, from func(seen) time.Time) (reached, error) {
 	var calls []awssim.Call
 	var at map[key]time.Time
 	_ = w.eventually(ctx, "all pods are in a call of "+op, 30*time.Second, func(ctx context.Context) (bool, error) {
@@ -198,7 +205,7 @@ func (w *world) reach(ctx context.Context, pods []*pod, mark int64, op string, f
 
 	r := reached{calls: len(times(calls, operation(op)))}
 	var begins []time.Time
-	for _, p := range pods {
+	for i, p := range pods {
 		s, err := w.watch.pod(p.name)
 		if err != nil {
 			return reached{}, err
@@ -210,6 +217,7 @@ func (w *world) reach(ctx context.Context, pods []*pod, mark int64, op string, f
 		}
 		begins = append(begins, began)
 		r.latencies = append(r.latencies, ended.Sub(began))
+		r.watched = append(r.watched, began.Sub(asked[i]))
 	}
 
 	r.spread = spread(begins)
