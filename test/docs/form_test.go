@@ -83,7 +83,7 @@ func TestFieldsAreDocumented(t *testing.T) {
 
 	own := kinds["targetbinding"].properties("spec")
 	for name, p := range pagesOf(t, "providers") {
-		leads(t, p.path, p.part("Writing a spec"), name, schema(own).properties(name))
+		leads(t, p.path, p.part("Writing a spec"), name, own.properties(name))
 	}
 
 	policies, err := os.ReadFile(filepath.Join(kubetest.Root(), "docs", "policies.md"))
