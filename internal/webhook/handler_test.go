@@ -322,7 +322,7 @@ podgate_webhook_gates_injected_total 1
 # HELP podgate_webhook_hooks_injected_total preStop hooks added to containers, dry runs and reinvocations included.
 # TYPE podgate_webhook_hooks_injected_total counter
 podgate_webhook_hooks_injected_total 2
-# HELP podgate_webhook_requests_total Admission reviews answered, by what is injected (gates, hooks) and outcome. not_ready, malformed and error were answered with HTTP 500, so failurePolicy decided.
+# HELP podgate_webhook_requests_total Admission reviews, by what is injected (gates, hooks) and outcome (patched, unchanged, disabled, not_ready, malformed, error). The last three were answered with HTTP 500, so the failure policy decided: with Ignore such pods have no gate.
 # TYPE podgate_webhook_requests_total counter
 podgate_webhook_requests_total{injected="gates",outcome="disabled"} 0
 podgate_webhook_requests_total{injected="gates",outcome="error"} 0

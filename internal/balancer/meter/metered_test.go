@@ -51,7 +51,7 @@ func TestMeteredCountsByOutcome(t *testing.T) {
 			t.Errorf("%s: the answer to Tend became %v", tc.reason, got)
 		}
 
-		want := `# HELP podgate_provider_calls_total Calls to a load balancer's API by operation and outcome.
+		want := `# HELP podgate_provider_calls_total Calls to a load balancer's API, by operation (health, register, deregister, resolve, tend), for Ingresses AWS's own, such as CreateRule, and by outcome (ok, denied, throttled, not_found, quota, invalid, not_ready, canceled, transient). Worry about denied at all, and throttled or transient for minutes.
 # TYPE podgate_provider_calls_total counter
 `
 

@@ -506,7 +506,7 @@ func TestEmptyAnswersAreCounted(t *testing.T) {
 		askOne(t, c, old("web-1"))
 	}
 
-	const want = "# HELP podgate_prometheus_empty_total Queries of checks that returned no series at all, by the server's name.\n" +
+	const want = "# HELP podgate_prometheus_empty_total Queries of checks that returned no series at all, by the server's name. When it grows, the query selects nothing, or the server lost its data.\n" +
 		"# TYPE podgate_prometheus_empty_total counter\npodgate_prometheus_empty_total{server=\"main\"} 2\n"
 	if err := testutil.GatherAndCompare(reg, strings.NewReader(want)); err != nil {
 		t.Error(err)

@@ -54,12 +54,12 @@ func TestMetrics(t *testing.T) {
 		registry := prometheus.NewRegistry()
 		registry.MustRegister(w.Metrics()...)
 		want := `
-# HELP podgate_check_answers_total Answers of checks about pods, by the kind of the check and what they say.
+# HELP podgate_check_answers_total Answers of ReadinessGates' checks about pods, by the kind of the check and answer (Pass, Fail, NoAnswer). Worry when NoAnswer grows.
 # TYPE podgate_check_answers_total counter
 podgate_check_answers_total{answer="Fail",kind="http"} 1
 podgate_check_answers_total{answer="NoAnswer",kind="http"} 1
 podgate_check_answers_total{answer="Pass",kind="http"} 1
-# HELP podgate_check_lateness_seconds How long the question of a check has been due that has been due for longest; 0 when none is.
+# HELP podgate_check_lateness_seconds How long the question of a check has been due that has been due for longest; 0 when none is. Above some seconds: raise --check-rate or --check-concurrency.
 # TYPE podgate_check_lateness_seconds gauge
 podgate_check_lateness_seconds 0
 `
