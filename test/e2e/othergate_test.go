@@ -138,7 +138,7 @@ func TestOtherGate(t *testing.T) {
 		}))
 	}))
 
-	s.assertLeft(func(lived time.Duration) bool { return lived < 30*time.Second }, "little: its target had drained before")
+	s.assertLeft(func(lived time.Duration) bool { return lived < adaptiveDelay }, "less than a target takes to drain: its own had drained before")
 }
 
 // waitGates waits until all pods of the application are as they should be.
