@@ -78,7 +78,8 @@ func (l *Limited) Read(ctx context.Context, g balancer.Group, p Priority, raise 
 func (l *Limited) Register(ctx context.Context, g balancer.Group, targets []gate.Target, pods balancer.Pods) error {
 	line := l.budget(g.Ref).change
 	calls := l.calls(g.Ref, targets)
-	if err := l.waitToChange(ctx, g.Ref, line, calls); err != nil {
+	targets, err := l.waitToChange(ctx, g.Ref, line, calls, targets)
+	if err != nil || len(targets) == 0 {
 		return err
 	}
 	return line.heed(l.next.Register(l.paying(ctx, g.Ref, line, calls), g, targets, pods))
@@ -88,7 +89,8 @@ func (l *Limited) Register(ctx context.Context, g balancer.Group, targets []gate
 func (l *Limited) Deregister(ctx context.Context, g balancer.Group, targets []gate.Target) error {
 	line := l.budget(g.Ref).change
 	calls := l.calls(g.Ref, targets)
-	if err := l.waitToChange(ctx, g.Ref, line, calls); err != nil {
+	targets, err := l.waitToChange(ctx, g.Ref, line, calls, targets)
+	if err != nil || len(targets) == 0 {
 		return err
 	}
 	return line.heed(l.next.Deregister(l.paying(ctx, g.Ref, line, calls), g, targets))
@@ -199,13 +201,17 @@ func (l *Limited) paying(ctx context.Context, ref balancer.Ref, line *line, paid
 // aged is how long a change may wait for its turn without being asked whether it still stands.
 const aged = 500 * time.Millisecond
 
-// waitToChange is wait for a call that changes a group, which ends with what the caller says of it if it took long.
-func (l *Limited) waitToChange(ctx context.Context, ref balancer.Ref, line *line, calls int) error {
+// waitToChange is wait for a call that changes a group, and returns of which targets it is to be made, if that took long as
+// the caller says.
+func (l *Limited) waitToChange(ctx context.Context, ref balancer.Ref, line *line, calls int, targets []gate.Target) ([]gate.Target, error) {
 	start := time.Now()
-	if err := l.wait(ctx, ref, line, Urgent, nil, calls); err != nil || time.Since(start) < aged {
-		return err
+	if err := l.wait(ctx, ref, line, Urgent, nil, calls); err != nil {
+		return nil, err
 	}
-	return balancer.Stands(ctx)
+	if time.Since(start) < aged {
+		return targets, nil
+	}
+	return balancer.Stands(ctx, targets)
 }
 
 // wait is queue for the account of a group.

@@ -191,9 +191,9 @@ func TestChangesStand(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		outdated := errors.New("outdated")
 		asked := 0
-		ctx := balancer.WithStands(t.Context(), func(context.Context) error {
+		ctx := balancer.WithStands(t.Context(), func(context.Context) ([]gate.Target, error) {
 			asked++
-			return outdated
+			return nil, outdated
 		})
 
 		l := New(balancertest.Answers{}, fixed(testLimits), byRole)
@@ -208,6 +208,19 @@ func TestChangesStand(t *testing.T) {
 		}
 		if err := l.Register(t.Context(), balancer.Group{}, make([]gate.Target, 1), nil); err != nil {
 			t.Errorf("what nobody doubts is not made: %v", err)
+		}
+
+		// What is left of it is made, and without anything left nobody is called.
+		denied := balancer.ErrDenied
+		l.next = balancertest.Answers{Err: denied}
+		for left, want := range map[int]error{0: nil, 1: denied} {
+			ctx := balancer.WithStands(t.Context(), func(context.Context) ([]gate.Target, error) { return make([]gate.Target, left), nil })
+			if err := l.Register(ctx, balancer.Group{}, make([]gate.Target, 2), nil); !errors.Is(err, want) {
+				t.Errorf("a registration of which %d is left: %v", left, err)
+			}
+			if err := l.Deregister(ctx, balancer.Group{}, make([]gate.Target, 2)); !errors.Is(err, want) {
+				t.Errorf("a deregistration of which %d is left: %v", left, err)
+			}
 		}
 	})
 }

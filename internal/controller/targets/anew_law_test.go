@@ -31,6 +31,8 @@ func TestLaw3WaitingCallsAreDecidedAnew(t *testing.T) {
 		// before is how things stand when the plan is made, and meanwhile what happens while its call waits.
 		before, meanwhile func(w *world)
 		want              string
+		// again: some of it is not made, and all is decided again at once.
+		again bool
 	}{
 		"Nothing": {reason: "The plan stands.", before: flipped, meanwhile: func(*world) {}, want: both},
 		"Selected": {
@@ -51,6 +53,14 @@ func TestLaw3WaitingCallsAreDecidedAnew(t *testing.T) {
 			reason: "Another pod may get the address.",
 			before: func(w *world) { w.serve(1); w.pod(2) }, meanwhile: func(w *world) { delete(w.pods, name(2)) },
 		},
+		"OneSelected": {
+			reason: "The other one is still to go, however often something changes for one of many.",
+			before: flipped, meanwhile: func(w *world) { w.pods[name(1)].Labels["app"] = "web" }, want: "deregister 2", again: true,
+		},
+		"OneOfTwoGone": {
+			reason: "The other one is still to be registered.",
+			before: func(w *world) { w.serve(1); w.pod(2); w.pod(3) }, meanwhile: func(w *world) { delete(w.pods, name(2)) }, want: "register 3", again: true,
+		},
 		"PodStays": {reason: "It is still to be registered.", before: func(w *world) { w.serve(1); w.pod(2) }, meanwhile: func(*world) {}, want: "register 2"},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -62,7 +72,7 @@ func TestLaw3WaitingCallsAreDecidedAnew(t *testing.T) {
 			if got := w.made(); got != tc.want {
 				t.Errorf("%s\ncalls: %q, want %q", tc.reason, got, tc.want)
 			}
-			if tc.want == "" && res.RequeueAfter != time.Millisecond {
+			if tc.again = tc.again || tc.want == ""; tc.again != (res.RequeueAfter == time.Millisecond) {
 				t.Errorf("%s\nlooked at again after %s", tc.reason, res.RequeueAfter)
 			}
 			if w.bindings["web-tg"] != nil && w.ready("web-tg") != said {

@@ -272,12 +272,12 @@ func (w *world) try(key types.NamespacedName) (reconcile.Result, error) {
 }
 
 // turn is what a call that changes the group waits for.
-func (w *world) turn(ctx context.Context) error {
+func (w *world) turn(ctx context.Context, targets []gate.Target) ([]gate.Target, error) {
 	if w.onTurn == nil {
-		return nil
+		return targets, nil
 	}
 	w.onTurn()
-	return balancer.Stands(ctx)
+	return balancer.Stands(ctx, targets)
 }
 
 // made returns and clears the calls made.
@@ -316,7 +316,8 @@ func (w *world) Health(_ context.Context, g balancer.Group) (map[gate.Target]gat
 
 // Register implements provider.Registrar; what does not fit or is refused is a partial failure.
 func (w *world) Register(ctx context.Context, g balancer.Group, targets []gate.Target, owners balancer.Pods) error {
-	if err := w.turn(ctx); err != nil {
+	targets, err := w.turn(ctx, targets)
+	if err != nil || len(targets) == 0 {
 		return err
 	}
 
@@ -348,7 +349,8 @@ func (w *world) Register(ctx context.Context, g balancer.Group, targets []gate.T
 
 // Deregister implements provider.Registrar; rows drain on.
 func (w *world) Deregister(ctx context.Context, g balancer.Group, targets []gate.Target) error {
-	if err := w.turn(ctx); err != nil {
+	targets, err := w.turn(ctx, targets)
+	if err != nil || len(targets) == 0 {
 		return err
 	}
 

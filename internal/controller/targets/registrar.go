@@ -86,27 +86,27 @@ func together(errs ...error) error {
 	}
 }
 
-// errUnmade is the error of a call that was not made since what it was decided upon may have changed while it waited.
-var errUnmade = errors.New("the call waited for its turn and was not made")
+// errUnmade says that a call was not made, or of fewer targets, since what it was decided upon changed while it waited.
+var errUnmade = errors.New("the call waited for its turn and was decided anew")
 
-// while has a call that waited for its turn be made only if a plan that is made anew has all of its targets.
-func (p population) while(ctx context.Context, targets []gate.Target, in func(membership.Plan) []gate.Target) context.Context {
+// awaiting has a call that waits for its turn be made of those targets only that a plan has which is made anew by then. still
+// are those that it was made of in the end.
+func (p population) awaiting(ctx context.Context, targets []gate.Target, in func(membership.Plan) []gate.Target) (waits context.Context, still *[]gate.Target) {
+	still = &targets
 	if p.anew == nil {
-		return ctx
+		return ctx, still
 	}
 
-	return balancer.WithStands(ctx, func(ctx context.Context) error {
+	return balancer.WithStands(ctx, func(ctx context.Context) ([]gate.Target, error) {
 		plan, err := p.anew(ctx)
 		if err != nil {
-			return fmt.Errorf("%w: %w", errUnmade, err)
+			return nil, fmt.Errorf("%w: %w", errUnmade, err)
 		}
 
 		wanted := in(plan)
-		if slices.ContainsFunc(targets, func(t gate.Target) bool { return !slices.Contains(wanted, t) }) {
-			return errUnmade
-		}
-		return nil
-	})
+		*still = slices.DeleteFunc(slices.Clone(targets), func(t gate.Target) bool { return !slices.Contains(wanted, t) })
+		return *still, nil
+	}), still
 }
 
 // comes and leaves are the targets that a plan may have registered, and deregistered.
@@ -126,10 +126,14 @@ func (r *registrar) register(ctx context.Context, group balancer.Group, targets 
 		return err
 	}
 
-	err := r.provider.Register(who.while(ctx, targets, comes), group, targets, who.owners(targets))
-	if errors.Is(err, errUnmade) {
-		return err
+	waits, still := who.awaiting(ctx, targets, comes)
+	err := r.provider.Register(waits, group, targets, who.owners(targets))
+	if errors.Is(err, errUnmade) || len(*still) == 0 {
+		return made(err, true)
 	}
+
+	unmade := len(*still) < len(targets)
+	targets = *still
 	r.resting.note(group.Ref, err, r.now())
 	done := except(targets, err)
 	var placed []observe.Placement
@@ -147,6 +151,14 @@ func (r *registrar) register(ctx context.Context, group balancer.Group, targets 
 	r.metrics.registered(group.Ref, done, who, r.now())
 	log.FromContext(ctx).Info("Registered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 
+	return made(err, unmade)
+}
+
+// made is the error of a call, some of whose targets it may not have been made of.
+func made(err error, unmade bool) error {
+	if err == nil && unmade {
+		return errUnmade
+	}
 	return err
 }
 
@@ -156,10 +168,14 @@ func (r *registrar) deregister(ctx context.Context, group balancer.Group, target
 		return nil
 	}
 
-	err := r.provider.Deregister(who.while(ctx, targets, leaves), group, targets)
-	if errors.Is(err, errUnmade) {
-		return err
+	waits, still := who.awaiting(ctx, targets, leaves)
+	err := r.provider.Deregister(waits, group, targets)
+	if errors.Is(err, errUnmade) || len(*still) == 0 {
+		return made(err, true)
 	}
+
+	unmade := len(*still) < len(targets)
+	targets = *still
 	r.remember(group.Ref, targets, err, false)
 
 	done, left := except(targets, err), targets
@@ -177,7 +193,7 @@ func (r *registrar) deregister(ctx context.Context, group balancer.Group, target
 	r.drains.Accepted(group.Ref, done, who.pods)
 	log.FromContext(ctx).Info("Deregistered targets", "group", group.Ref.Group, "targets", len(done), "failed", len(targets)-len(done))
 
-	return err
+	return made(err, unmade)
 }
 
 // remember remembers what a call did, and what it may have done though it failed.
