@@ -66,6 +66,12 @@ func (n Naming) Check(t *testing.T) {
 	}
 
 	for allowed := range n.MayName {
+		// Which of two would allow a file would be chance.
+		for other := range n.MayName {
+			if strings.HasPrefix(allowed, other+"/") {
+				t.Errorf("%s is within %s: take it off the list", allowed, other)
+			}
+		}
 		if !seen[allowed] {
 			t.Errorf("%s does not name %s: take it off the list", allowed, n.What)
 		}

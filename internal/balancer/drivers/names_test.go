@@ -29,9 +29,8 @@ var mayName = map[string]string{
 	"internal/balancer/drivers":    "the list of drivers",
 	"internal/balancer/traits":     "the list of what is true of each",
 	"internal/provision/elb/apply": "it makes load balancers of this kind",
-	"internal/provision/lattice":   "it plans services of this kind",
+	"internal/provision/lattice":   "it plans and makes services of this kind",
 
-	"internal/provision/lattice/apply":  "it makes services of this kind",
 	"internal/route/gatewayapi/lattice": "it has Gateways become services of this kind",
 
 	"cmd/awssim":                  "the simulator, whose flags are about them",
